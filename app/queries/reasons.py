@@ -41,7 +41,8 @@ REASONS = (
     Reason(
         "right_by_second",
         "right by second extractor",
-        "Graded not correct, although the second extractor, such as Math-Verify's own, found a right answer.",
+        "Graded not correct, although the second extractor found a right answer. Math-Verify's own reading of the "
+        "whole response is the second one after `orz-bench grade --again RUN --second math-verify`.",
         "second_verdict = 'correct' AND verdict <> 'correct'",
         columns=("second_verdict", "verdict"),
     ),

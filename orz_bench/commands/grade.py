@@ -13,8 +13,9 @@ from rich.table import Table
 from orz_bench.asking.changes import EXTRACTOR_HELP
 from orz_bench.commands.options import takes_options
 from orz_bench.environment import data_folders as parse_data_dir
-from orz_bench.errors import ConfigError, counted
+from orz_bench.errors import ConfigError, counted, nearest
 from orz_bench.evaluation.options import parse_names
+from orz_bench.extraction.rules import EXTRACTOR_NAMES
 from orz_bench.terminal import DATA_DIR, AllowWeakIsolation, Workers, reports_errors, result_console, stderr_console
 
 
@@ -35,6 +36,13 @@ class GradeOptions:
         Path | None, typer.Option(help="A run whose stored samples are graded again; nothing is generated or lost.")
     ] = None
     extractor: Annotated[str | None, typer.Option(help=f"{EXTRACTOR_HELP} [default: final].")] = None
+    second: Annotated[
+        str | None,
+        typer.Option(
+            help="Another second rule, whose verdict is kept beside the one that counts: math-verify for what the "
+            "library finds in the whole response (slow on long ones)."
+        ),
+    ] = None
     workers: Workers = None
     deadline: Annotated[float, typer.Option(min=0.1, help="CPU seconds before an answer's grading is given up.")] = 5.0
     allow_weak_isolation: AllowWeakIsolation = False
@@ -46,6 +54,7 @@ class GradeOptions:
             "num_workers": self.workers,
             "deadline_s": self.deadline,
             "allow_weak_isolation": self.allow_weak_isolation,
+            "second": self.second,
         }
 
 
@@ -53,6 +62,9 @@ class GradeOptions:
 @takes_options
 def grade_command(options: GradeOptions) -> None:
     """Grade answers that exist already: those of a file, or those of a run again with the present grader."""
+    if options.second is not None and options.second not in EXTRACTOR_NAMES:
+        hint = nearest(options.second, EXTRACTOR_NAMES)
+        raise ConfigError(f"--second {options.second!r} is unknown{hint}; there are {', '.join(EXTRACTOR_NAMES)}.")
     if options.again is not None:
         if options.in_ or options.out or options.extractor:
             raise ConfigError(
@@ -79,6 +91,8 @@ def _grade_file(name: str, source: Path, *, out: Path, options: GradeOptions) ->
     benchmark, console, folders = get_benchmark(name), stderr_console(), options.data_folders
     extractor = options.extractor or "final"
     require_reads(extractor, benchmark.kind)
+    if options.second is not None:
+        require_reads(options.second, benchmark.kind, named="--second")
     tests = load_problems(benchmark, folders=folders).tests if benchmark.kind == "code" else {}
     if tests:
         extractor = code_extractors(extractor)[0]

@@ -20,11 +20,14 @@ from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.errors import ConfigError, DataError, RunDirError
 from orz_bench.evaluation.evaluate import summary_of
+from orz_bench.extraction.rules import READERS, second_extractor
 from orz_bench.grading.grader import Grader, Submission, grader_version
+from orz_bench.grading.judges.judge import require_reads
 from orz_bench.records.parquet import rollouts_from_table
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Grade, Rollout
 from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json, to_json, write_text
+from orz_bench.records.summary import SECOND_EXTRACTOR
 
 GRADED_BEFORE = "graded_before"
 """In a row's `extra`: the grader's version, the extracted answer, the verdict and the reason that the row had."""
@@ -60,12 +63,14 @@ class RegradeOptions:
     num_workers: int | None = None
     deadline_s: float = 5.0
     allow_weak_isolation: bool = False
+    second: str | None = None
+    """The second rule; None: the one that the evaluation has. It moves no score."""
 
 
 def regrade_run(run: RunDir, *, options: RegradeOptions, notice: Callable[[str], None]) -> Iterator[RegradedEvaluation]:
-    """Grade again every evaluation of a run that another grader version graded; `notice` gets what is skipped.
+    """Grade again every evaluation of a run that another grader version, or another second rule, graded.
 
-    Raises RunDirError if the folder is not a run, ConfigError if it has no evaluation.
+    `notice` gets what is skipped. Raises RunDirError if the folder is not a run, ConfigError if it has no evaluation.
     """
     run.info()
     evaluations = run.evaluations()
@@ -85,8 +90,27 @@ def regrade_run(run: RunDir, *, options: RegradeOptions, notice: Callable[[str],
             continue
         if benchmark is None or "extractor" not in card:
             notice(f"{evaluation.path}: skipped, because this program's grader did not grade it")
-        elif card["grader_version"] != grader_version(benchmark.kind):
-            yield _regrade(run, evaluation, benchmark=benchmark, protocol=protocol, options=options)
+            continue
+        try:
+            wanted = _wanted(card, benchmark, second=options.second)
+        except ConfigError as error:
+            notice(f"{evaluation.path}: skipped: {error}")
+            continue
+        if wanted != card:
+            yield _regrade(run, evaluation, benchmark=benchmark, protocol=protocol, card=wanted, options=options)
+
+
+def _wanted(card: Mapping[str, Any], benchmark: Benchmark, *, second: str | None) -> dict[str, Any]:
+    """The card under the present grader. ConfigError for a second rule that cannot read the benchmark's answers."""
+    wanted = {**card, "grader_version": grader_version(benchmark.kind)}
+    if second is not None:
+        if benchmark.kind not in READERS:
+            raise ConfigError(f"--second is for mathematics and letters, not for answers of the kind {benchmark.kind}.")
+        require_reads(second, benchmark.kind, named="--second")
+        wanted[SECOND_EXTRACTOR] = second
+    if wanted.get(SECOND_EXTRACTOR) == second_extractor(card["extractor"]):
+        del wanted[SECOND_EXTRACTOR]
+    return wanted
 
 
 def _benchmark(name: str, *, data: str | None) -> Benchmark | None:
@@ -114,9 +138,9 @@ def _regrade(
     *,
     benchmark: Benchmark,
     protocol: Mapping[str, Any],
+    card: Mapping[str, Any],
     options: RegradeOptions,
 ) -> RegradedEvaluation:
-    card = {**protocol["card"], "grader_version": grader_version(benchmark.kind)}
     new = old.under(fingerprint_of(card))
     rows = rollouts_from_table(old.read())
     with new.lock():
@@ -143,6 +167,7 @@ def _grade(
     with closing(
         Grader(
             extractor=card["extractor"],
+            second=card.get(SECOND_EXTRACTOR),
             num_workers=options.num_workers,
             deadline_s=options.deadline_s,
             tests=tests,

@@ -59,17 +59,19 @@ class Grader(Settings):
     """
 
     def __post_init__(self) -> None:
-        if self.extractor not in EXTRACTOR_NAMES:
-            raise ConfigError(
-                f"extractor {self.extractor!r} is unknown{nearest(self.extractor, EXTRACTOR_NAMES)}; "
-                f"there are {', '.join(EXTRACTOR_NAMES)}."
-            )
+        for name in filter(None, (self.extractor, self.second)):
+            if name not in EXTRACTOR_NAMES:
+                raise ConfigError(
+                    f"extractor {name!r} is unknown{nearest(name, EXTRACTOR_NAMES)}; "
+                    f"there are {', '.join(EXTRACTOR_NAMES)}."
+                )
         self._judges: dict[AnswerKind, Judge] = {kind: entry.open(self) for kind, entry in JUDGES.items()}
 
     @property
     def identity(self) -> str:
         """Everything that decides a verdict, apart from the answer and its gold."""
-        return f"{GRADER_VERSION}, extractor {self.extractor}, {'strict' if self.strict else 'not strict'}"
+        second = f", second {self.second}" if self.second else ""
+        return f"{GRADER_VERSION}, extractor {self.extractor}{second}, {'strict' if self.strict else 'not strict'}"
 
     def __enter__(self) -> Self:
         return self

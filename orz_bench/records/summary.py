@@ -11,6 +11,8 @@ from orz_bench.records.intervals import Interval, question_interval, sampling_in
 
 WHO_ANSWERS = ("server", "tokenizer")
 """Fields of a protocol's card that identify the model, not the method: models with different values are comparable."""
+SECOND_EXTRACTOR = "second_extractor"
+"""On the card of an evaluation whose second rule is not the usual one of its extractor: it moves no score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from orz_bench.errors import ConfigError, RunDirError, counted
 from orz_bench.records.origin import Origin, origin_at
 from orz_bench.records.run_dir import EvaluationDir, RunDir
-from orz_bench.records.summary import WHO_ANSWERS, EvalResult
+from orz_bench.records.summary import SECOND_EXTRACTOR, WHO_ANSWERS, EvalResult
 from orz_bench.results.comparison import Comparison, Outcomes, compare, compare_values, holm
 from orz_bench.results.statistics import majority, pass_at_k
 
@@ -137,6 +137,8 @@ def _require_whole(directory: EvaluationDir, result: EvalResult) -> None:
         )
 
 
+_SET_ASIDE = (*WHO_ANSWERS, SECOND_EXTRACTOR)
+"""Fields of the card in which evaluations that are compared may differ."""
 _Found = tuple[EvaluationDir, EvalResult]
 
 
@@ -180,11 +182,11 @@ def _graded_last(found: list[_Found]) -> list[_Found]:
 
 def _asked_alike(a: EvalResult, b: EvalResult) -> bool:
     """True if the two differ in nothing but the server that answers."""
-    return any(a.protocol.get(name) or b.protocol.get(name) for name in WHO_ANSWERS) and not _differing(a, b)
+    return any(a.protocol.get(name) or b.protocol.get(name) for name in _SET_ASIDE) and not _differing(a, b)
 
 
 def _differing(a: EvalResult, b: EvalResult) -> tuple[str, ...]:
-    keys = sorted((set(a.protocol) | set(b.protocol)) - set(WHO_ANSWERS))
+    keys = sorted((set(a.protocol) | set(b.protocol)) - set(_SET_ASIDE))
     return tuple(
         f"{k}: {a.protocol.get(k)} / {b.protocol.get(k)}" for k in keys if a.protocol.get(k) != b.protocol.get(k)
     )

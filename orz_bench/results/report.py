@@ -14,7 +14,7 @@ from rich.text import Text
 
 from orz_bench.errors import counted
 from orz_bench.records.intervals import percent_spread
-from orz_bench.records.summary import EvalResult
+from orz_bench.records.summary import SECOND_EXTRACTOR, EvalResult
 from orz_bench.results.baselines import baselines_for, published_on
 from orz_bench.results.breakdown_tables import BreakdownTable, breakdowns_of, percent
 from orz_bench.results.comparison import Comparison
@@ -263,7 +263,8 @@ def _notes_on_one(result: EvalResult) -> list[str]:
         f"{'s' if summary.num_failed == 1 else ''} as wrong (--continue-on-error)": summary.num_failed > 0,
     }
     checks[_note_on_other_rules(result)] = bool(summary.other_rules)
-    again = f"{name}: {result.fingerprint} is {result.regraded_from} graded again, by another version of the grader"
+    by = "with another second rule" if SECOND_EXTRACTOR in result.protocol else "by another version of the grader"
+    again = f"{name}: {result.fingerprint} is {result.regraded_from} graded again, {by}"
     checks[again] = result.regraded_from is not None
     of_server = [f"{name}: {note}" for note in (thoughts_note(summary.thoughts), usage_note(summary.usage)) if note]
     errata = [f"{name}: {erratum}" for erratum in result.errata]
@@ -306,9 +307,10 @@ def _mixed_protocols(results: Sequence[EvalResult]) -> list[str]:
         if len({result.fingerprint for result in group}) > 1:
             keys = sorted({key for result in group for key in result.protocol})
             differing = [key for key in keys if len({json.dumps(r.protocol.get(key)) for r in group}) > 1]
-            notes.append(
-                f"{name}: rows of different protocols, not to be compared: they differ in {', '.join(differing)}"
-            )
+            if differing != [SECOND_EXTRACTOR]:
+                notes.append(
+                    f"{name}: rows of different protocols, not to be compared: they differ in {', '.join(differing)}"
+                )
     return notes
 
 

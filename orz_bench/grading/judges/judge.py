@@ -39,6 +39,8 @@ class Settings:
     """Settings of a grader. Each judge reads those that concern it."""
 
     extractor: str = "final"
+    second: str | None = None
+    """The rule of mathematics or letters whose verdict is reported beside the one that counts; None: the usual one."""
     num_workers: int | None = None
     """Processes or threads of each judge that needs them; None: one per core."""
     deadline_s: float = 5.0

@@ -16,7 +16,7 @@ class LetterJudge:
     """Judges answers to multiple-choice questions."""
 
     def __init__(self, settings: Settings) -> None:
-        self.extractors = (settings.extractor, second_extractor(settings.extractor))
+        self.extractors = (settings.extractor, settings.second or second_extractor(settings.extractor))
 
     def extract(self, submission: Submission, extractor: str) -> str | None:
         """The letter that the response chooses. ConfigError for a rule that reads mathematics or programs only."""

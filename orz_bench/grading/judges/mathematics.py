@@ -21,7 +21,7 @@ class MathJudge:
     """Judges mathematical answers."""
 
     def __init__(self, settings: Settings) -> None:
-        self.extractors = (settings.extractor, second_extractor(settings.extractor))
+        self.extractors = (settings.extractor, settings.second or second_extractor(settings.extractor))
         self._strict = settings.strict
         self._workers = PooledJudge("mathematics", settings)
 

@@ -15,11 +15,11 @@ from orz_bench.errors import ConfigError, RunDirError
 from orz_bench.evaluation import regrade
 from orz_bench.evaluation.evaluate import summary_of
 from orz_bench.evaluation.regrade import GRADED_BEFORE, RegradedEvaluation, RegradeOptions, regrade_run
-from orz_bench.grading.grader import Submission
+from orz_bench.grading.grader import Submission, grader_version
 from orz_bench.records.parquet import part_files, rollouts_from_table
 from orz_bench.records.rollout import Grade
 from orz_bench.records.run_dir import EvaluationDir, RunDir, to_json, write_text
-from orz_bench.results.lookup import compare_runs, results_of
+from orz_bench.results.lookup import compare_runs, evaluation_pairs, results_of
 from orz_bench.results.report import notes_on
 from tests.support.builders import a_grade, a_result, a_rollout
 
@@ -138,6 +138,53 @@ def test_the_new_summary_says_where_it_comes_from(tmp_path: Path) -> None:
     notes = " ".join(notes_on(results_of(run.path)))
     assert "graded again" in notes
     assert "differ in grader_version" in notes
+
+
+def test_another_second_rule_is_kept_beside_the_same_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Math-Verify finds in the whole response, although the protocol's rule finds no box."""
+    monkeypatch.undo()  # the real grader
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=1, environment={})
+    card = CARD | {"grader_version": grader_version("math")}
+    old = run.evaluation(benchmark=BENCHMARK, step=3, fingerprint=fingerprint_of(card))
+    texts = (r"so it is $\frac{1}{2}$.", r"so \boxed{3}")
+    rows = [
+        a_rollout(
+            benchmark=BENCHMARK, sample_index=n, gold=r"\frac12", completion=text, verdict=verdict, extracted=None
+        )
+        for n, (text, verdict) in enumerate(zip(texts, ("no_answer", "wrong"), strict=True))
+    ]
+    with old.lock():
+        old.append(rows)
+    write_text(old.protocol_path, to_json({"model_digest": "d", "seed": 1, "card": card}))
+    old.write_result(
+        a_result(
+            run=str(run.path), benchmark=BENCHMARK, step=3, fingerprint=old.path.name, protocol=card,
+            summary=summary_of(old, old.keys()),
+        )
+    )  # fmt: skip
+    assert again(run) == [], "the present grader has graded it"
+    options = RegradeOptions(second="math-verify")
+    (done,) = regrade_run(run, options=options, notice=print)
+    assert (done.num_graded_now, dict(done.changes)) == (2, {})
+    new = old.path.with_name(done.new)
+    found = [
+        (row.verdict, row.second_extractor, row.second_verdict)
+        for row in rollouts_from_table(EvaluationDir(new).read())
+    ]
+    assert found == [("no_answer", "math-verify", "correct"), ("wrong", "math-verify", "wrong")]
+    result = EvaluationDir(new).result()
+    assert result is not None
+    assert (result.regraded_from, result.summary.second_extractor) == (old.path.name, "math-verify")
+    assert result.summary.accuracy_second_extractor == 0.5
+    assert not [note for note in notes_on(results_of(run.path)) if "not to be compared" in note]
+    assert [one.num_graded_now for one in regrade_run(run, options=options, notice=print)] == [0], "kept"
+    assert again(run) == [], "the second rule of an evaluation stays its own"
+    (pair,) = evaluation_pairs(f"{run.path}@3", str(run.path), benchmarks=None, across_protocols=False)
+    assert pair.differing == ()
+    heard: list[str] = []
+    assert list(regrade_run(run, options=RegradeOptions(second="mmlu-pro"), notice=heard.append)) == []
+    assert all("--second 'mmlu-pro' does not read mathematics" in text for text in heard)
 
 
 def test_the_same_command_again_grades_nothing(tmp_path: Path) -> None:
