@@ -121,7 +121,9 @@ def show_answers(row: Row, text: Text) -> None:
         ("extracted", _extracted(row, text), css_class(row.verdict)),
     ]
     if text.second_extractor:
-        second = f"{_or_none(text.second_extracted)} ({words(text.second_verdict)})"
+        is_all = text.completion and text.second_extracted == text.completion  # under rules that read all of it
+        answer = "the whole response" if is_all else _or_none(text.second_extracted)
+        second = f"{answer} ({words(text.second_verdict)})"
         lines.append((f"by {text.second_extractor}", second, css_class(text.second_verdict)))
     if text.why:
         lines.append((f"{words(row.verdict)} because", text.why, ""))

@@ -338,6 +338,25 @@ def test_what_is_not_yet_measured_is_no_zero(tmp_path: Path) -> None:
         assert all(count.isdigit() for title, count in labels if title == "truncated")
 
 
+def test_a_rule_that_reads_all_of_a_response_does_not_repeat_it(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    text = "the answer is 2"
+    row = a_rollout(
+        completion=text, verdict="no_answer", extracted=None, second_extractor="math-verify", second_extracted=text,
+        second_verdict="correct",
+    )  # fmt: skip
+    write_evaluation(run, 0, [row], benchmark="arithmetic")
+    measured(run)
+    test = drawn(tmp_path, "suspicious")
+    bodies = "".join(str(one.proto.body) for one in test.get("html"))
+    assert re.search(r'by math-verify</span> <span class="v-correct">the whole response \(correct\)</span>', bodies), (
+        bodies
+    )
+    options = test.pills(key="suspicious:reasons").options
+    assert "right by second extractor  1" in options
+
+
 def test_what_no_rollout_has_a_text_for_is_no_zero(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "run")
     run.create(kind="eval", command=[], seed=0, environment={"imported": True})
