@@ -14,6 +14,9 @@ MIN_REASONING_CHARS = 20
 HIGH_VALUE, LOW_VALUE = 0.8, 0.2
 """Final values of a critic from which on it was sure that a response is right, or wrong."""
 
+_STORED = frozenset({"reward", "verdict", "second_verdict", "stop_reason", "final_value"})
+"""Columns that the parts, or a critic's, hold; all others are measured."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -26,8 +29,11 @@ class Reason:
     """On the columns of app.queries.index."""
     columns: tuple[str, ...]
     """What it looks at: of a rollout that lacks one of them (no text, no verdict, no value) it cannot be told."""
-    needs_measures: bool = False
-    """Whether it cannot be told before the responses are measured."""
+
+    @property
+    def needs_measures(self) -> bool:
+        """Whether it cannot be told before the responses are measured."""
+        return not _STORED.issuperset(self.columns)
 
 
 REASONS = (
@@ -52,7 +58,6 @@ REASONS = (
         f"Graded not correct, although the last {END_CHARS} characters contain the gold as a separate word.",
         "gold_at_end AND verdict <> 'correct'",
         columns=("gold_at_end", "verdict"),
-        needs_measures=True,
     ),
     Reason(
         "gold_in_text",
@@ -60,7 +65,6 @@ REASONS = (
         "Graded wrong, although the response contains the gold as a separate word.",
         "gold_in_text AND verdict <> 'correct'",
         columns=("gold_in_text", "verdict"),
-        needs_measures=True,
     ),
     Reason(
         "extractors_differ",
@@ -89,7 +93,6 @@ REASONS = (
         f"Correct with fewer than {MIN_REASONING_CHARS} characters and no calculation before the answer.",
         f"verdict = 'correct' AND reasoning_chars < {MIN_REASONING_CHARS} AND NOT shows_work",
         columns=("verdict", "reasoning_chars"),
-        needs_measures=True,
     ),
     Reason(
         "not_graded",
@@ -104,7 +107,6 @@ REASONS = (
         "The response ends in a repeated piece of text.",
         "ends_in_loop",
         columns=("ends_in_loop",),
-        needs_measures=True,
     ),
     Reason(
         "duplicate",
@@ -112,7 +114,6 @@ REASONS = (
         "Another sample of the same question has exactly the same text.",
         "num_same > 1",
         columns=("num_same",),
-        needs_measures=True,
     ),
     Reason(
         "truncated",

@@ -36,34 +36,32 @@ def spill_folder() -> str:
 
 
 def _held() -> tuple[Path, int]:
-    """A new folder under this process's lock. Another process may remove it before the lock: then another one."""
+    """A new folder under this process's lock. Where another process removes it before the lock: another one.
+
+    On a file system without locks nobody finds a folder abandoned.
+    """
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            if _locked(descriptor) and folder.exists():
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if folder.exists():
                 return folder, descriptor
             os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
 def _remove_abandoned() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):  # a link, no folder, or gone
+        with contextlib.suppress(OSError):  # held, a link, no folder, or gone
             _remove_unless_held(folder)
 
 
 def _remove_unless_held(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        if os.fstat(descriptor).st_uid == os.getuid() and _locked(descriptor):
+        if os.fstat(descriptor).st_uid == os.getuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(descriptor)

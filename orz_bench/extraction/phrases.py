@@ -42,8 +42,8 @@ _END = re.compile(
     r"|,\s+(?:so|because|since|which|where)\b",
     re.IGNORECASE,
 )
-_ENDLESS = re.compile(r"-?\d*\.\d+(?:\.{3}|\u2026|\\l?dots)")
-"""A decimal number that goes on: its dots end no sentence."""
+_ENDLESS = re.compile(r"-?\d*\.\d*?(\d+?)\1+(?:\.{3}|\u2026|\\l?dots)")
+"""A decimal number whose last digits repeat, and go on: its dots end no sentence."""
 _MARKS = " \t*_`\"'\u201c\u201d,.:;\u3002"
 _NUMBER = re.compile(r"-?[$0-9.,]{2,}|-?[0-9]+")
 """lm-eval 0.4, tasks/gsm8k: `(-?[$0-9.,]{2,})|(-?[0-9]+)`, the last match."""

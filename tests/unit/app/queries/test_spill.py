@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
+
+from app.queries import spill
 
 _HOLD = "from app.queries.spill import spill_folder; print(spill_folder(), flush=True); input()"
 
@@ -23,6 +30,17 @@ def _process(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         assert (folder.is_dir(), folder.stat().st_mode & 0o077) == (True, 0)
         yield process, folder
         process.communicate("\n")
+
+
+def test_a_file_system_without_locks_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    (tmp_path / "orz-app-spilled-other").mkdir()
+    folder = spill.spill_folder.__wrapped__()
+    assert {path.name for path in tmp_path.iterdir()} == {"orz-app-spilled-other", Path(folder).name}
 
 
 def test_what_a_killed_process_left_goes_with_the_next(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ from tests.support.cpu_time import at_most_cpu_seconds
         ("The answer is 3.14 because pi.", "3.14"),
         ("The answer is 0.333... .", "0.333..."),
         ("The answer is 0.333....", "0.333..."),
+        ("The answer is 0.1212...", "0.1212..."),
+        ("The answer is 3.14159...", "3.14159"),
         ("The answer is 5... no, the answer is 6...", "6"),
         ("The answer is \\boxed{7}.", "7"),
         ("The answer is $\\boxed{7}$.", "7"),
